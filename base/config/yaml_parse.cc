@@ -38,6 +38,8 @@ int LineOf(const YAML::Mark& mark) {
 
 class TreeBuilder final : public YAML::EventHandler {
  public:
+  explicit TreeBuilder(absl::string_view text) : text_(text) {}
+
   std::unique_ptr<YamlNode> TakeRoot() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
@@ -50,6 +52,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnAnchor(const YAML::Mark& mark, const std::string&) override { RefuseAnchor(mark); }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    CheckQuotes(mark, tag);
     if (!open_.empty() && open_.back().node->kind == YamlNode::Kind::kMap &&
         !open_.back().expects_value) {
       AddKey(mark, value);
@@ -82,6 +85,31 @@ class TreeBuilder final : public YAML::EventHandler {
   }
   [[noreturn]] void RefuseAnchor(const YAML::Mark& mark) {
     Refuse(mark, "anchors and aliases are not supported; write the value again");
+  }
+
+  // yaml-cpp 0.7 takes a quote that is never closed for a text up to the end of
+  // the file, and every key in between with it.
+  void CheckQuotes(const YAML::Mark& mark, const std::string& tag) {
+    if (tag != "!" || mark.pos < 0 || static_cast<size_t>(mark.pos) >= text_.size()) {
+      return;
+    }
+    const absl::string_view rest = text_.substr(static_cast<size_t>(mark.pos));
+    const char quote = rest[0];
+    if (quote != '"' && quote != '\'') {
+      return;  // a block: | or >
+    }
+    for (size_t i = 1; i < rest.size() && rest[i] != '\n'; ++i) {
+      if (quote == '"' && rest[i] == '\\') {
+        ++i;
+      } else if (rest[i] == quote) {
+        if (quote == '\'' && i + 1 < rest.size() && rest[i + 1] == quote) {
+          ++i;
+          continue;
+        }
+        return;
+      }
+    }
+    Refuse(mark, "the quote is not closed in its line; close it");
   }
 
   // The path of the value that comes next.
@@ -156,6 +184,7 @@ class TreeBuilder final : public YAML::EventHandler {
     open_.push_back({node, open_.empty() ? "" : std::move(pending_path_)});
   }
 
+  const absl::string_view text_;
   std::unique_ptr<YamlNode> root_;
   std::vector<OpenNode> open_;
   std::string pending_path_;  // of the value added last
@@ -258,13 +287,13 @@ absl::StatusOr<std::unique_ptr<YamlNode>> ParseYamlTree(absl::string_view text,
   if (absl::Status lines = CheckLines(text, name); !lines.ok()) {
     return lines;
   }
-  TreeBuilder builder;
+  TreeBuilder builder(text);
   try {
     ViewBuffer buffer(text);
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
     if (parser.HandleNextDocument(builder)) {
-      TreeBuilder second;
+      TreeBuilder second(text);
       if (parser.HandleNextDocument(second)) {
         const std::unique_ptr<YamlNode> node = second.TakeRoot();
         return YamlError(name, node ? node->line : 1, "",
