@@ -2,12 +2,13 @@
 #include "base/async/serial_loop.h"
 
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include <gtest/gtest.h>
 
@@ -44,25 +45,27 @@ TEST(SerialLoopTest, ABusyQueueDoesNotStarveATimer) {
   const std::unique_ptr<Clock> clock = MakeSystemClock();
   SerialLoop loop(*clock);
   std::atomic<bool> done = false;
-  absl::Notification fired;
+  std::promise<void> fired;
   std::function<void()> again = [&] {
     if (!done) {
       loop.Post(again);
     }
   };
   loop.Post(again);
-  loop.PostAfter(absl::Milliseconds(5), [&] { fired.Notify(); });
-  EXPECT_TRUE(fired.WaitForNotificationWithTimeout(absl::Seconds(10)));
+  loop.PostAfter(absl::Milliseconds(5), [&] { fired.set_value(); });
+  EXPECT_EQ(fired.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
   done = true;
+  loop.Stop();  // before what its tasks refer to
 }
 
 TEST(SerialLoopTest, AnEarlierTimerWakesALoopThatWaitsForALaterOne) {
   const std::unique_ptr<Clock> clock = MakeSystemClock();
   SerialLoop loop(*clock);
-  absl::Notification fired;
+  std::promise<void> fired;
   loop.PostAfter(absl::Hours(1), [] {});
-  loop.PostAfter(absl::Milliseconds(10), [&] { fired.Notify(); });
-  EXPECT_TRUE(fired.WaitForNotificationWithTimeout(absl::Seconds(10)));
+  loop.PostAfter(absl::Milliseconds(10), [&] { fired.set_value(); });
+  EXPECT_EQ(fired.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  loop.Stop();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -60,8 +61,9 @@ TEST(LogLineTest, JsonKeepsTypes) {
 
 TEST(LogLineTest, HostileBytesNeverBreakALine) {
   // Newlines, escape sequences, C1 controls, broken and overlong UTF-8, a surrogate.
-  const std::string hostile(
-      "a\nb\r\t\"\\\x1b[31m\x7f\xc2\x9b\xff\xc0\xaf\xed\xa0\x80\xe2\x82\xac\0z", 29);
+  const std::string hostile =
+      absl::StrCat("a\nb\r\t\"\\\x1b[31m\x7f\xc2\x9b\xff\xc0\xaf\xed\xa0\x80\xe2\x82\xac",
+                   std::string(1, '\0'), "z");
   for (const LogFormat format : {LogFormat::kText, LogFormat::kJson}) {
     const std::string line = Line(format, hostile, {{"k", hostile}});
     for (const char c : line) {
