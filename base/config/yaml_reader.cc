@@ -196,6 +196,10 @@ int64_t YamlMap::GetBytes(absl::string_view key, int64_t fallback, IntRange rang
   return ReadBytes(key, fallback, range, /*required=*/false);
 }
 
+std::string YamlMap::GetStringOrEmpty(absl::string_view key, absl::string_view fallback) {
+  return ReadString(key, fallback, /*required=*/false, /*may_be_empty=*/true);
+}
+
 std::vector<std::string> YamlMap::GetStringList(absl::string_view key, size_t max_items) {
   const YamlNode* list = Read(key, /*required=*/false);
   if (list == nullptr) {
@@ -347,12 +351,13 @@ void YamlMap::FailAt(const YamlNode& node, absl::string_view path, absl::string_
   }
 }
 
-std::string YamlMap::ReadString(absl::string_view key, absl::string_view fallback, bool required) {
+std::string YamlMap::ReadString(absl::string_view key, absl::string_view fallback, bool required,
+                                bool may_be_empty) {
   const YamlNode* node = ReadScalar(key, required, "text");
   if (node == nullptr) {
     return std::string(fallback);
   }
-  if (node->scalar.empty()) {
+  if (node->scalar.empty() && !may_be_empty) {
     FailAt(*node, ChildPath(key), "is empty; write a value or remove the key");
     return std::string(fallback);
   }

@@ -71,6 +71,8 @@ class YamlMap {
   /// Not empty; a plain number or bool counts as its text.
   std::string GetString(absl::string_view key);
   std::string GetString(absl::string_view key, absl::string_view fallback);
+  /// The same, but "" is a value too ("off", "none").
+  std::string GetStringOrEmpty(absl::string_view key, absl::string_view fallback);
 
   int64_t GetInt(absl::string_view key, IntRange range);
   int64_t GetInt(absl::string_view key, int64_t fallback, IntRange range);
@@ -149,7 +151,8 @@ class YamlMap {
   std::string ChildPath(absl::string_view key) const;
   void FailAt(const YamlNode& node, absl::string_view path, absl::string_view what);
 
-  std::string ReadString(absl::string_view key, absl::string_view fallback, bool required);
+  std::string ReadString(absl::string_view key, absl::string_view fallback, bool required,
+                         bool may_be_empty = false);
   int64_t ReadInt(absl::string_view key, int64_t fallback, IntRange range, bool required);
   bool ReadBool(absl::string_view key, bool fallback, bool required);
   absl::Duration ReadDuration(absl::string_view key, absl::Duration fallback, DurationRange range,
