@@ -79,7 +79,7 @@ class BodyTracker {
 
   absl::Status Fail(absl::string_view message);
   absl::Status error() const;
-  absl::StatusOr<size_t> FeedChunked(absl::string_view bytes, const Sink* sink);
+  absl::StatusOr<size_t> FeedChunked(absl::string_view bytes, Sink sink);
 
   BodyFraming framing_;
   ChunkLimits limits_;
