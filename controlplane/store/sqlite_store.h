@@ -52,7 +52,7 @@ class SqliteStore : public Store {
   /// Gives the closed store at `path` a new store_id and returns it. Restore does
   /// this to the copied backup: its revisions will mean other things than those
   /// that edges have seen.
-  /// Errors: as Open; NotFound: no such file.
+  /// Errors: as Open; NotFound: no such file; FailedPrecondition: a -wal file is left beside it.
   static absl::StatusOr<std::string> NewStoreId(const std::string& path);
 };
 

@@ -32,8 +32,9 @@ class Watch {
 /// load. Two implementations, SqliteStore and (for replicas) etcd, and FakeStore
 /// pass the same conformance suite, tests/component/controlplane/store.
 ///
-/// Callbacks run on a thread of the store's (FakeStore: a caller's), must return
-/// at once (post an event), and may call Commit but nothing that waits.
+/// Callbacks run on a thread of the store's, or (refused commits; FakeStore's all)
+/// before the call returns. They must return at once (post an event), and may
+/// call Commit but nothing that waits.
 ///
 /// Thread-safety: thread-safe.
 /// Ownership: destroy every Watch first. The destructor answers every pending Commit.
