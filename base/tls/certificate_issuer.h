@@ -27,11 +27,11 @@ struct CaRequest {
 
 /// What a leaf says; whoever asks for it has no say.
 struct LeafRequest {
-  std::string subject_cn;             ///< For people; at most 64 characters, may be empty.
-  std::vector<std::string> uri_sans;  ///< At least one SAN of any kind.
-  std::vector<std::string> dns_sans;
-  std::vector<std::string> ip_sans;  ///< IPv4 or IPv6 literals.
-  bool client_auth = false;          ///< Extended key usages; at least one.
+  std::string subject_cn = {};             ///< For people; at most 64 characters, may be empty.
+  std::vector<std::string> uri_sans = {};  ///< At least one SAN of any kind.
+  std::vector<std::string> dns_sans = {};
+  std::vector<std::string> ip_sans = {};  ///< IPv4 or IPv6 literals.
+  bool client_auth = false;               ///< Extended key usages; at least one.
   bool server_auth = false;
   absl::Time not_before;  ///< The present; the certificate says kCertificateBackdating earlier.
   absl::Time not_after;   ///< Cut to the issuer's own end.

@@ -33,13 +33,13 @@ class TlsContext {
     std::string certificate_chain_pem;  ///< Leaf first, then intermediates.
     /// Roots of clients. Not empty: a client without a certificate of theirs is refused.
     /// Empty: clients are not asked for one.
-    std::string client_ca_pem;
+    std::string client_ca_pem = {};
     TlsVersion min_version = TlsVersion::k1_3;
   };
 
   struct ClientConfig {
-    std::string ca_pem;                 ///< Roots of servers; the system's are never used.
-    std::string certificate_chain_pem;  ///< Empty: anonymous, `key` is then null.
+    std::string ca_pem;                      ///< Roots of servers; the system's are never used.
+    std::string certificate_chain_pem = {};  ///< Empty: anonymous, `key` is then null.
     TlsVersion min_version = TlsVersion::k1_3;
   };
 
