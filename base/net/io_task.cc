@@ -8,7 +8,7 @@
 
 namespace rolemesh::base {
 
-IoTask<bool> SleepFor(absl::Duration duration) {
+IoTask<bool> IoSleep(absl::Duration duration) {
   using Timer = boost::asio::basic_waitable_timer<
       std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
   Timer timer(co_await boost::asio::this_coro::executor, absl::ToChronoNanoseconds(duration));

@@ -25,8 +25,8 @@ using IoTask = boost::asio::awaitable<T, IoExecutor>;
 /// std::tuple<error_code, ...> and never throws.
 inline constexpr auto kIoTuple = boost::asio::as_tuple(boost::asio::use_awaitable_t<IoExecutor>{});
 
-/// Waits for `duration` on the monotonic clock. False when the wait was
-/// cancelled (the context is stopping).
-IoTask<bool> SleepFor(absl::Duration duration);
+/// Waits for `duration` on the monotonic clock (absl::SleepFor would block the thread). False when
+/// the wait was cancelled (the context is stopping).
+IoTask<bool> IoSleep(absl::Duration duration);
 
 }  // namespace rolemesh::base
