@@ -12,19 +12,18 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "absl/types/optional.h"
 
 #include "base/async/executor.h"
 #include "base/time/clock.h"
 #include "controlplane/model/ids.h"
 #include "controlplane/model/instance.h"
-#include "controlplane/model/session.h"
-#include "controlplane/model/table_version.h"
+#include "controlplane/reconcile/agent_report.h"
 #include "controlplane/reconcile/agent_sink.h"
+#include "controlplane/reconcile/edge_report.h"
 #include "controlplane/reconcile/edge_sink.h"
+#include "controlplane/reconcile/stream_end.h"
 #include "controlplane/reconcile/view.h"
 #include "controlplane/store/store.h"
-#include "proto/contract/table_hash.h"
 
 namespace rolemesh::controlplane {
 
@@ -40,45 +39,6 @@ struct ReconcilerOptions {
   absl::Duration ack_timeout = absl::Seconds(30);
   /// Least time between two calls of a subscriber.
   absl::Duration notify_interval = absl::Milliseconds(100);
-};
-
-/// Names one stream of an agent or an edge; never reused.
-enum class StreamId : uint64_t {};
-
-/// Who opened an agent's stream, as the transport proved it.
-struct AgentPeer {
-  NodeId node;
-  std::string identity;  ///< SPIFFE id.
-  std::string serial;    ///< Of the certificate.
-  std::string address;   ///< IP literal that the stream comes from.
-};
-
-/// What an agent says first.
-struct AgentHello {
-  std::string version;
-  std::string boot_id;
-  uint16_t front_port = 0;
-  Inventory inventory;
-  std::vector<Instance> instances;  ///< All of them.
-  bool draining = false;
-};
-
-struct EdgePeer {
-  EdgeId edge;
-  std::string identity;
-  std::string serial;
-};
-
-struct EdgeHello {
-  std::string version;
-  std::string listen_address;
-  absl::optional<TableVersion> held;
-  contract::TableHash held_hash;
-};
-
-struct EndpointSight {
-  std::string endpoint_id;
-  bool reachable = true;
 };
 
 /// A piece of an instance's output.
