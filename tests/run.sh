@@ -19,12 +19,12 @@ EOT
 
 root=$(dirname "$(dirname "$(realpath "$0")")")
 cd "$root"
-full= install=yes
+full='' install=yes
 selection=()
 while [ $# -gt 0 ]; do
   case $1 in
     --full) full=yes ;;
-    --no-install) install= ;;
+    --no-install) install='' ;;
     -R) selection=(-R "${2:?}"); shift ;;
     -h | --help) usage; exit 0 ;;
     *) echo "tests/run.sh: unknown argument \"$1\"; see --help" >&2; exit 2 ;;

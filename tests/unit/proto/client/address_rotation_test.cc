@@ -1,9 +1,8 @@
 // AddressRotation: goes round, waits longer, never past its cap.
 #include "proto/client/address_rotation.h"
 
-#include <gtest/gtest.h>
-
 #include "absl/time/time.h"
+#include <gtest/gtest.h>
 
 namespace rolemesh::client {
 namespace {

@@ -3,10 +3,9 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "absl/strings/str_cat.h"
 
 #include "proto/contract/digest.h"
 

@@ -37,8 +37,7 @@ TEST(JoinTokenTest, EveryTruncationIsRefusedWithoutTheSecret) {
 }
 
 TEST(JoinTokenTest, HashMustBeHex) {
-  EXPECT_FALSE(
-      ParseJoinToken(FormatJoinToken(MakeJoinToken(std::string(64, 'g'))).reveal()).ok());
+  EXPECT_FALSE(ParseJoinToken(FormatJoinToken(MakeJoinToken(std::string(64, 'g'))).reveal()).ok());
 }
 
 }  // namespace

@@ -18,10 +18,10 @@ TEST(NamesTest, GoodNamesAreAccepted) {
 
 TEST(NamesTest, BadNamesAreRefused) {
   for (const std::string& name :
-       {std::string(), std::string("../x"), std::string("A"), std::string("a/b"),
-        std::string("-a"), std::string(".a"), std::string("a..b"), std::string(64, 'a'),
-        std::string(65'536, 'a'), std::string("a b"), std::string("*"), std::string("n\xc3\xb6"),
-        std::string("a\n"), std::string("a\0b", 3)}) {
+       {std::string(), std::string("../x"), std::string("A"), std::string("a/b"), std::string("-a"),
+        std::string(".a"), std::string("a..b"), std::string(64, 'a'), std::string(65'536, 'a'),
+        std::string("a b"), std::string("*"), std::string("n\xc3\xb6"), std::string("a\n"),
+        std::string("a\0b", 3)}) {
     EXPECT_FALSE(CheckNodeName(name).ok()) << name.substr(0, 20);
     EXPECT_FALSE(CheckRoleName(name).ok()) << name.substr(0, 20);
   }

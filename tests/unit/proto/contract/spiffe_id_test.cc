@@ -19,8 +19,8 @@ TEST(SpiffeIdTest, OtherFormsAreRefused) {
   for (const char* uri :
        {"", "spiffe://", "spiffe://home/node", "spiffe://home/node/", "spiffe://home/node/a/b",
         "spiffe://home/admin/a", "https://home/node/a", "spiffe://home/node/a?x=1",
-        "spiffe://home/node/A", "spiffe:///node/a", "spiffe://home/node/a ",
-        "SPIFFE://home/node/a", "spiffe://home:1/node/a"}) {
+        "spiffe://home/node/A", "spiffe:///node/a", "spiffe://home/node/a ", "SPIFFE://home/node/a",
+        "spiffe://home:1/node/a"}) {
     EXPECT_FALSE(ParseSpiffeId(uri).ok()) << uri;
   }
 }

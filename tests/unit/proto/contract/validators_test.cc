@@ -30,9 +30,9 @@ TEST(ValidatorsTest, AgentHello) {
               StartsWith("front_port: 65536 is not in 1..65535"));
   EXPECT_THAT(Problem<v1::AgentHello>(good + "instances { instance_id: 'i' phase: 99 }"),
               StartsWith("instances[0].phase: 99 is not a phase"));
-  EXPECT_THAT(Problem<v1::AgentHello>(
-                  good + "instances { instance_id: 'i' phase: INSTANCE_PHASE_READY }"),
-              StartsWith("instances[0].slot_count: 0 is not in 1..1000"));
+  EXPECT_THAT(
+      Problem<v1::AgentHello>(good + "instances { instance_id: 'i' phase: INSTANCE_PHASE_READY }"),
+      StartsWith("instances[0].slot_count: 0 is not in 1..1000"));
   EXPECT_THAT(
       Problem<v1::AgentHello>(good + "instances { instance_id: 'i' phase: INSTANCE_PHASE_STARTING "
                                      "roles: '*' }"),
@@ -76,15 +76,15 @@ TEST(ValidatorsTest, Tokens) {
   EXPECT_THAT(Problem<v1::CreateTokenRequest>("name_pattern: 'a'"), StartsWith("kind: "));
   EXPECT_THAT(Problem<v1::CreateTokenRequest>("kind: IDENTITY_KIND_EDGE"),
               StartsWith("name_pattern: "));
-  EXPECT_THAT(Problem<v1::CreateTokenRequest>(
-                  "kind: IDENTITY_KIND_EDGE name_pattern: 'e' roles: 'writer'"),
-              StartsWith("roles: only nodes"));
+  EXPECT_THAT(
+      Problem<v1::CreateTokenRequest>("kind: IDENTITY_KIND_EDGE name_pattern: 'e' roles: 'writer'"),
+      StartsWith("roles: only nodes"));
   EXPECT_THAT(Problem<v1::CreateTokenRequest>(
                   "kind: IDENTITY_KIND_NODE name_pattern: 'e' ttl { seconds: 2592001 }"),
               StartsWith("ttl: "));
-  EXPECT_THAT(Problem<v1::CreateTokenRequest>(
-                  "kind: IDENTITY_KIND_NODE name_pattern: 'e' reusable: true"),
-              StartsWith("max_live: "));
+  EXPECT_THAT(
+      Problem<v1::CreateTokenRequest>("kind: IDENTITY_KIND_NODE name_pattern: 'e' reusable: true"),
+      StartsWith("max_live: "));
 }
 
 TEST(ValidatorsTest, ProxyUrls) {
@@ -92,13 +92,28 @@ TEST(ValidatorsTest, ProxyUrls) {
                           "http://gpu-1.lan:8080"}) {
     EXPECT_TRUE(CheckProxyUrl(url).ok()) << url << CheckProxyUrl(url);
   }
-  for (const char* url :
-       {"", "https://a:1", "ftp://a:1", "http://a", "http://a:0", "http://a:65536",
-        "http://u:p@a:1", "http://a:1/v1", "http://a:1?x", "http://169.254.169.254:80",
-        "http://[fe80::1]:80", "http://2130706433:80", "http://0x7f.1:80", "http://0177.0.0.1:80",
-        "http://0.0.0.0:80", "http://[::]:80", "http://[fd00:ec2::254]:80",
-        "http://100.100.100.200:80", "http://a b:1", "http://a\r\n:1", "http://127.1:80",
-        "http://[::ffff:127.0.0.1]:80"}) {
+  for (const char* url : {"",
+                          "https://a:1",
+                          "ftp://a:1",
+                          "http://a",
+                          "http://a:0",
+                          "http://a:65536",
+                          "http://u:p@a:1",
+                          "http://a:1/v1",
+                          "http://a:1?x",
+                          "http://169.254.169.254:80",
+                          "http://[fe80::1]:80",
+                          "http://2130706433:80",
+                          "http://0x7f.1:80",
+                          "http://0177.0.0.1:80",
+                          "http://0.0.0.0:80",
+                          "http://[::]:80",
+                          "http://[fd00:ec2::254]:80",
+                          "http://100.100.100.200:80",
+                          "http://a b:1",
+                          "http://a\r\n:1",
+                          "http://127.1:80",
+                          "http://[::ffff:127.0.0.1]:80"}) {
     EXPECT_FALSE(CheckProxyUrl(url).ok()) << url;
   }
 }
