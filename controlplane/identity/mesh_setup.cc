@@ -22,6 +22,11 @@ void SetFacts(const MeshFacts& facts, v1::MeshRecord* record) {
 
 }  // namespace
 
+absl::StatusOr<bool> HasMeshRecord(Store* store) {
+  RM_ASSIGN_OR_RETURN(const RangeResult found, store->Get(MeshKey()));
+  return !found.key_values.empty();
+}
+
 absl::Status CreateMeshRecord(Store* store, const MeshFacts& facts, absl::Time now) {
   const std::string key = MeshKey();
   v1::MeshRecord record;

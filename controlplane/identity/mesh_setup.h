@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
@@ -18,6 +19,9 @@ struct MeshFacts {
   std::string default_role;             ///< May be empty.
   std::vector<std::string> node_cidrs;  ///< "10.0.0.0/8".
 };
+
+/// Whether the store is a mesh's. Waits. Errors: of the store.
+absl::StatusOr<bool> HasMeshRecord(Store* store);
 
 /// Writes the mesh's record into a new store. Waits.
 /// Errors: AlreadyExists: the store is a mesh's already; of the store.

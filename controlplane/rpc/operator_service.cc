@@ -152,7 +152,7 @@ class OperatorService final : public v1::OperatorService::CallbackService {
 
   grpc::ServerWriteReactor<v1::ListReply>* Watch(grpc::CallbackServerContext* context,
                                                  const v1::ListRequest* request) override {
-    std::shared_ptr<WatchStream> stream = WatchStream::Make(kMaxQueuedReplies);
+    std::shared_ptr<WatchStream> stream = WatchStream::Make(kMaxQueuedReplies, parts_.streams);
     if (absl::Status status = Admit(*context, "Watch").status(); !status.ok()) {
       stream->End(status);
       return stream.get();
@@ -299,7 +299,7 @@ class OperatorService final : public v1::OperatorService::CallbackService {
 
   grpc::ServerWriteReactor<v1::DrainNodeReply>* DrainNode(
       grpc::CallbackServerContext* context, const v1::DrainNodeRequest* request) override {
-    std::shared_ptr<DrainStream> stream = DrainStream::Make(kMaxQueuedReplies);
+    std::shared_ptr<DrainStream> stream = DrainStream::Make(kMaxQueuedReplies, parts_.streams);
     const absl::StatusOr<Caller> caller = Admit(*context, "DrainNode");
     if (!caller.ok()) {
       stream->End(caller.status());
@@ -346,7 +346,7 @@ class OperatorService final : public v1::OperatorService::CallbackService {
 
   grpc::ServerWriteReactor<v1::TailLogsReply>* TailLogs(
       grpc::CallbackServerContext* context, const v1::TailLogsRequest* request) override {
-    std::shared_ptr<LogStream> stream = LogStream::Make(kMaxQueuedReplies);
+    std::shared_ptr<LogStream> stream = LogStream::Make(kMaxQueuedReplies, parts_.streams);
     const absl::StatusOr<Caller> caller = Admit(*context, "TailLogs");
     if (!caller.ok()) {
       stream->End(caller.status());

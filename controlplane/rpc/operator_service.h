@@ -13,6 +13,7 @@
 #include "controlplane/identity/join_tokens.h"
 #include "controlplane/reconcile/reconciler.h"
 #include "controlplane/rpc/caller_authenticator.h"
+#include "controlplane/rpc/open_streams.h"
 #include "controlplane/store/store.h"
 
 namespace grpc {
@@ -30,6 +31,8 @@ struct OperatorServiceParts {
   ApiKeys* keys = nullptr;
   /// Where waiting for the store is allowed.
   base::Executor* work = nullptr;
+  /// Where Watch, DrainNode and TailLogs are kept, to be ended before the server.
+  OpenStreams* streams = nullptr;
   const base::Clock* clock = nullptr;
   base::SteadyTime started_at;  ///< Of the program, for the uptime.
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include <grpcpp/support/server_callback.h>
 
+#include "controlplane/rpc/open_streams.h"
 #include "proto/contract/grpc_status.h"
 
 namespace rolemesh::controlplane {
@@ -23,10 +25,18 @@ namespace rolemesh::controlplane {
 template <class Reply>
 class ReplyStream final : public grpc::ServerWriteReactor<Reply> {
  public:
-  /// The method returns get(); `max_queued` replies may wait for a slow reader.
-  static std::shared_ptr<ReplyStream> Make(size_t max_queued) {
-    std::shared_ptr<ReplyStream> stream(new ReplyStream(max_queued));
-    stream->self_ = stream;
+  /// The method returns get(); `max_queued` replies may wait for a slow reader. `open`, which
+  /// outlives the stream, may end it.
+  static std::shared_ptr<ReplyStream> Make(size_t max_queued, OpenStreams* open) {
+    std::shared_ptr<ReplyStream> stream(new ReplyStream(max_queued, open));
+    {
+      absl::MutexLock lock(&stream->mutex_);
+      stream->self_ = stream;
+    }
+    stream->number_ =
+        open->Add([weak = std::weak_ptr<ReplyStream>(stream)](const absl::Status& status) {
+          if (const std::shared_ptr<ReplyStream> stream = weak.lock()) stream->End(status);
+        });
     return stream;
   }
 
@@ -110,11 +120,12 @@ class ReplyStream final : public grpc::ServerWriteReactor<Reply> {
       closed = std::move(closed_);
       self = std::move(self_);
     }
+    open_->Remove(number_);
     if (closed) closed();
   }
 
  private:
-  explicit ReplyStream(size_t max_queued) : max_queued_(max_queued) {}
+  ReplyStream(size_t max_queued, OpenStreams* open) : max_queued_(max_queued), open_(open) {}
 
   // Starts what is next. gRPC is called without the lock: busy_ keeps others away meanwhile.
   void Advance() {
@@ -143,6 +154,8 @@ class ReplyStream final : public grpc::ServerWriteReactor<Reply> {
   }
 
   const size_t max_queued_;
+  OpenStreams* const open_;
+  uint64_t number_ = 0;  // in open_; set before gRPC knows of this
   mutable absl::Mutex mutex_;
   std::shared_ptr<ReplyStream> self_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> closed_ ABSL_GUARDED_BY(mutex_);

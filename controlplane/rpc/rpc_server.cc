@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include <grpc/support/log.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
@@ -29,11 +30,12 @@ constexpr int kKeepaliveMillis = 20'000;
 constexpr int kKeepaliveTimeoutMillis = 10'000;
 constexpr int kMinPingIntervalMillis = 10'000;  // clients ping every 20 s
 
-// gRPC's own lines go where ours go; it logs refused handshakes as errors.
+// gRPC's own lines go where ours go. It logs as errors what peers do wrong, and each handshake
+// whose server name is not in our certificate, which names a SPIFFE id only.
 void LogFromGrpc(gpr_log_func_args* args) {
-  base::Log(
-      args->severity == GPR_LOG_SEVERITY_ERROR ? base::LogLevel::kWarn : base::LogLevel::kDebug,
-      "grpc", args->message);
+  const bool matters = args->severity == GPR_LOG_SEVERITY_ERROR &&
+                       !absl::StartsWith(args->message, "No match found for server name");
+  base::Log(matters ? base::LogLevel::kWarn : base::LogLevel::kDebug, "grpc", args->message);
 }
 
 void PrepareGrpc() {
