@@ -24,10 +24,13 @@
 #include "controlplane/identity/revocations.h"
 #include "controlplane/identity/server_certificate.h"
 #include "controlplane/reconcile/reconciler.h"
+#include "controlplane/rpc/agent_service.h"
 #include "controlplane/rpc/certificate_authenticator.h"
+#include "controlplane/rpc/certificate_renewal_hook.h"
 #include "controlplane/rpc/enrollment_service.h"
 #include "controlplane/rpc/open_streams.h"
 #include "controlplane/rpc/operator_service.h"
+#include "controlplane/rpc/route_service.h"
 #include "controlplane/rpc/rpc_server.h"
 #include "controlplane/store/sqlite_store.h"
 
@@ -251,7 +254,10 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Build(const ControlP
                                 .clock = &clock,
                                 .started_at = clock.SteadyNow()});
   };
+  const CertificateHook renew = MakeCertificateHook(parts->renewal.get(), parts->work_loop.get());
   RpcServer::Services services = {
+      MakeAgentService(parts->reconciler.get(), parts->certificates.get(), renew),
+      MakeRouteService(parts->reconciler.get(), parts->certificates.get(), renew),
       MakeEnrollmentService(parts->work_loop.get(), parts->tokens.get(), &parts->authority),
       operators(parts->certificates.get())};
   absl::StatusOr<std::unique_ptr<RpcServer>> rpc =

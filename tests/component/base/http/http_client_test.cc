@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
+
 #include "base/net/connection.h"
 #include "base/net/io_task.h"
 #include "base/net/listener.h"
