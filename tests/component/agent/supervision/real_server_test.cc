@@ -227,6 +227,7 @@ TEST_F(RealServerTest, AProgramThatIgnoresSigtermIsKilledWithItsChildren) {
     std::string word;
     return log >> word >> child && word == "child";
   }));
+  ASSERT_TRUE(WaitUntil([&] { return Status().pid != 0; }));
   const int pid = Status().pid;
   StopAll();
   EXPECT_FALSE(IsAlive(pid));
