@@ -29,6 +29,7 @@
 #include "controlplane/rpc/rpc_server.h"
 #include "proto/client/channel.h"
 #include "proto/client/enrollment.h"
+#include "proto/client/renewal.h"
 #include "proto/contract/grpc_status.h"
 #include "proto/contract/join_token.h"
 #include "rolemesh/v1/agent.grpc.pb.h"
@@ -380,6 +381,71 @@ TEST(ControlPlaneAccessTest, DrainingAnUnknownNodeIsNotFoundAndAKnownOneIsDone) 
   const grpc::Status status = stream->Finish();
   EXPECT_TRUE(status.ok()) << status.error_message();
   EXPECT_TRUE(reply.done());
+}
+
+v1::AgentMessage Hello(const std::string& node) {
+  v1::AgentMessage message;
+  v1::AgentHello* hello = message.mutable_hello();
+  hello->set_node_id(node);
+  hello->set_version("0.1.0");
+  hello->set_boot_id("boot");
+  hello->set_front_port(8091);
+  return message;
+}
+
+TEST(ControlPlaneAccessTest, ANodesStreamIsItsOwnAndRenewsItsCertificate) {
+  TestMesh mesh;
+  mesh.Start();
+  const client::MeshIdentity node =
+      *mesh.Join(mesh.Token(v1::IDENTITY_KIND_NODE, "gpu-1"), contract::IdentityKind::kNode);
+  const auto stub = v1::AgentService::NewStub(client::MakeChannel(mesh.Address(), node));
+  {
+    grpc::ClientContext context;
+    const auto stream = stub->Connect(&context);
+    stream->Write(Hello("gpu-2"));
+    v1::ControlMessage message;
+    while (stream->Read(&message)) {
+    }
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  }
+  grpc::ClientContext context;
+  const auto stream = stub->Connect(&context);
+  v1::ControlMessage message;
+  stream->Write(Hello("gpu-1"));
+  ASSERT_TRUE(stream->Read(&message));
+  EXPECT_GT(message.welcome().session_epoch(), 0U) << message.DebugString();
+
+  absl::StatusOr<client::Renewal> renewal = client::MakeRenewal();
+  ASSERT_TRUE(renewal.ok()) << renewal.status();
+  v1::AgentMessage request;
+  request.mutable_certificate_request()->set_csr_der(renewal->csr_der);
+  stream->Write(request);
+  while (stream->Read(&message) && !message.has_certificate_reply()) {
+  }
+  const absl::StatusOr<client::MeshIdentity> renewed =
+      client::FinishRenewal(*renewal, node, message.certificate_reply());
+  ASSERT_TRUE(renewed.ok()) << renewed.status();
+  EXPECT_EQ(renewed->id, node.id);
+  EXPECT_NE(renewed->serial, node.serial);
+
+  // The old stream goes on, and a new one with the new certificate is let in.
+  v1::AgentMessage heartbeat;
+  heartbeat.mutable_heartbeat()->set_sequence(1);
+  EXPECT_TRUE(stream->Write(heartbeat));
+  ASSERT_TRUE(stream->Read(&message));
+  EXPECT_EQ(message.heartbeat_ack().sequence(), 1U) << message.DebugString();
+  grpc::ClientContext second_context;
+  const auto second = v1::AgentService::NewStub(client::MakeChannel(mesh.Address(), *renewed))
+                          ->Connect(&second_context);
+  second->Write(Hello("gpu-1"));
+  ASSERT_TRUE(second->Read(&message));
+  EXPECT_TRUE(message.has_welcome());
+
+  mesh.Stop();
+  while (second->Read(&message)) {
+  }
+  EXPECT_TRUE(message.has_closing()) << message.DebugString();
+  EXPECT_EQ(second->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST(ControlPlaneAccessTest, AStateDirHoldsOneMesh) {
