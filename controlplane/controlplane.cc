@@ -142,9 +142,23 @@ struct ControlPlane::Parts {
   std::unique_ptr<base::AdminServer> admin;
   bool stopped = false;
 
+  ~Parts() { Stop(); }
+  void Stop();  // also of what was made in part
   void RenewOwnCertificate();
   void CollectExpired();
 };
+
+void ControlPlane::Parts::Stop() {
+  if (std::exchange(stopped, true)) return;
+  if (rpc != nullptr) rpc->SetServing(false);
+  if (reconciler != nullptr) reconciler->Shutdown();  // closing, on every stream
+  streams.EndAll(absl::UnavailableError("the control plane stops"));
+  if (rpc != nullptr) rpc->Shutdown(kShutdownGrace);
+  if (work_loop != nullptr) work_loop->Stop();
+  if (reconcile_loop != nullptr) reconcile_loop->Stop();
+  if (admin != nullptr) admin->Stop();
+  base::LogInfo("controlplane", "stopped");
+}
 
 void ControlPlane::Parts::RenewOwnCertificate() {
   const absl::Time now = clock.WallNow();
@@ -294,21 +308,10 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Build(const ControlP
 
 ControlPlane::ControlPlane(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-ControlPlane::~ControlPlane() {
-  Stop();
-}
+ControlPlane::~ControlPlane() = default;
 
 void ControlPlane::Stop() {
-  if (parts_->stopped) return;
-  parts_->stopped = true;
-  parts_->rpc->SetServing(false);
-  parts_->reconciler->Shutdown();  // closing, on every stream of an agent or edge
-  parts_->streams.EndAll(absl::UnavailableError("the control plane stops"));
-  parts_->rpc->Shutdown(kShutdownGrace);
-  parts_->work_loop->Stop();
-  parts_->reconcile_loop->Stop();
-  if (parts_->admin != nullptr) parts_->admin->Stop();
-  base::LogInfo("controlplane", "stopped");
+  parts_->Stop();
 }
 
 uint16_t ControlPlane::port() const {
