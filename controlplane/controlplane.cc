@@ -32,6 +32,7 @@
 #include "controlplane/rpc/operator_service.h"
 #include "controlplane/rpc/route_service.h"
 #include "controlplane/rpc/rpc_server.h"
+#include "controlplane/store/measured_store.h"
 #include "controlplane/store/sqlite_store.h"
 
 namespace rolemesh::controlplane {
@@ -119,12 +120,16 @@ struct Gauges {
 // In the order of construction; destroyed from the bottom.
 struct ControlPlane::Parts {
   Parts(const base::Clock& c, CertificateAuthority a, std::unique_ptr<SqliteStore> s)
-      : clock(c), authority(std::move(a)), store(std::move(s)) {}
+      : clock(c),
+        authority(std::move(a)),
+        sqlite(std::move(s)),
+        store(sqlite.get(), &c, &metrics) {}
 
   const base::Clock& clock;
   const CertificateAuthority authority;
-  const std::unique_ptr<SqliteStore> store;
+  const std::unique_ptr<SqliteStore> sqlite;
   base::MetricRegistry metrics;
+  MeasuredStore store;
   std::unique_ptr<Revocations> revocations;
   std::unique_ptr<CertificateAuthenticator> certificates;
   LocalAuthenticator local;
@@ -228,7 +233,7 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Build(const ControlP
       base::Annotate(UpdateMeshRecord(store->get(), FactsOf(config)), config.where_state_dir));
 
   auto parts = std::make_unique<Parts>(clock, std::move(authority), *std::move(store));
-  Store* const kept = parts->store.get();
+  Store* const kept = &parts->store;
   RM_ASSIGN_OR_RETURN(parts->revocations, Revocations::Build(kept));
   parts->certificates =
       std::make_unique<CertificateAuthenticator>(config.mesh, kept, parts->revocations.get());

@@ -21,11 +21,12 @@ void TableState::Reset(TableVersion version, Entries entries) {
 }
 
 bool TableState::Apply(int64_t revision, std::vector<Change> changes) {
-  std::vector<EntryKey> changed;
+  std::vector<std::pair<EntryKey, bool>> changed;
   for (Change& change : changes) {
     const auto found = entries_.find(change.key);
     const uint32_t kind = Number(change.key.kind);
-    if (found != entries_.end()) {
+    const bool had = found != entries_.end();
+    if (had) {
       if (change.payload.has_value() && *change.payload == found->second) continue;
       hash_.Subtract(kind, change.key.id, found->second);
       if (change.payload.has_value()) {
@@ -39,7 +40,7 @@ bool TableState::Apply(int64_t revision, std::vector<Change> changes) {
       hash_.Add(kind, change.key.id, *change.payload);
       entries_.emplace(change.key, *std::move(change.payload));
     }
-    changed.push_back(std::move(change.key));
+    changed.emplace_back(std::move(change.key), had);
   }
   if (changed.empty()) return false;
   version_.revision = revision;
@@ -64,9 +65,13 @@ absl::optional<absl::btree_set<EntryKey>> TableState::ChangedSince(
   if (from == history_.end() || from->revision != held.revision || from->hash != held_hash) {
     return absl::nullopt;
   }
-  absl::btree_set<EntryKey> changed;
+  absl::btree_map<EntryKey, bool> had;  // whether `held` has it
   for (auto at = from + 1; at != history_.end(); ++at) {
-    changed.insert(at->changed.begin(), at->changed.end());
+    had.insert(at->changed.begin(), at->changed.end());
+  }
+  absl::btree_set<EntryKey> changed;
+  for (const auto& [key, held_has_it] : had) {
+    if (held_has_it || entries_.contains(key)) changed.insert(key);
   }
   return changed;
 }

@@ -49,8 +49,8 @@ class TableState {
   /// Null: there is none.
   const std::string* Find(const EntryKey& key) const;
 
-  /// Keys of entries that `held`, a table with `held_hash`, may have otherwise. None: not known,
-  /// send everything.
+  /// Keys of entries that `held`, a table with `held_hash`, may have otherwise; each is in `held`
+  /// or in this table. None: not known, send everything.
   absl::optional<absl::btree_set<EntryKey>> ChangedSince(
       const TableVersion& held, const contract::TableHash& held_hash) const;
 
@@ -58,7 +58,8 @@ class TableState {
   struct Version {
     int64_t revision;
     contract::TableHash hash;
-    std::vector<EntryKey> changed;  // against the one before
+    // Against the one before; true: that one had the entry.
+    std::vector<std::pair<EntryKey, bool>> changed;
   };
 
   TableVersion version_;

@@ -63,9 +63,8 @@ bool HasKey(absl::string_view query) {
   for (const absl::string_view part : absl::StrSplit(query, '&', absl::SkipEmpty())) {
     const std::pair<absl::string_view, absl::string_view> pair =
         absl::StrSplit(part, absl::MaxSplits('=', 1));
-    for (const absl::string_view name :
-         {"key", "api_key", "api-key", "apikey", "x-api-key", "access_token", "token",
-          "authorization"}) {
+    for (const absl::string_view name : {"key", "api_key", "api-key", "apikey", "x-api-key",
+                                         "access_token", "token", "authorization"}) {
       if (absl::EqualsIgnoreCase(pair.first, name)) {
         return true;
       }
@@ -195,8 +194,7 @@ base::IoTask<bool> EdgeHandler::Handle(ClientConnection* client) {
   }
   if (request.path->needs_key) {
     if (absl::optional<ApiError> error = Authenticate(&request)) {
-      co_return co_await AnswerError(&request, *std::move(error),
-                                     "WWW-Authenticate: Bearer\r\n");
+      co_return co_await AnswerError(&request, *std::move(error), "WWW-Authenticate: Bearer\r\n");
     }
   }
   const ClientConnection::BodyResult body =
@@ -213,8 +211,8 @@ base::IoTask<bool> EdgeHandler::Handle(ClientConnection* client) {
       co_return co_await AnswerError(
           &request, ClientError(400, "bad_request", "The body's framing is malformed."));
     case ClientConnection::BodyResult::kTooSlow:
-      co_return co_await AnswerError(
-          &request, ClientError(408, "timeout", "The body did not come in time."));
+      co_return co_await AnswerError(&request,
+                                     ClientError(408, "timeout", "The body did not come in time."));
     case ClientConnection::BodyResult::kGone:
       co_return false;
   }
@@ -250,11 +248,10 @@ absl::optional<ApiError> EdgeHandler::Authenticate(Request* request) const {
 
 absl::optional<ApiError> EdgeHandler::FindRole(Request* request) const {
   const absl::optional<std::string>& model = request->inspection.model;
-  const Role* const role = model.has_value() ? request->table->FindRole(*model)
-                                             : request->table->default_role();
+  const Role* const role =
+      model.has_value() ? request->table->FindRole(*model) : request->table->default_role();
   if (role == nullptr && !model.has_value()) {
-    return BadRequest("'model' is required: this server has no default.", "model",
-                      "missing_model");
+    return BadRequest("'model' is required: this server has no default.", "model", "missing_model");
   }
   if (role == nullptr ||
       !(request->key->roles.empty() || request->key->roles.contains(role->name))) {
@@ -284,8 +281,7 @@ std::string EdgeHandler::AnswerFields(const Request& request, const Endpoint* en
 void EdgeHandler::OnAnswered(const Request& request, int http_status, const Endpoint* endpoint,
                              uint64_t bytes) {
   metrics_.OnAnswer(request.role != nullptr ? request.role->name : "", http_status);
-  const base::LogLevel level =
-      http_status >= 500 ? base::LogLevel::kWarn : base::LogLevel::kDebug;
+  const base::LogLevel level = http_status >= 500 ? base::LogLevel::kWarn : base::LogLevel::kDebug;
   if (!base::LogEnabled(level)) {
     return;
   }
@@ -421,8 +417,7 @@ ModelListing EdgeHandler::Listing(const Role& role) {
   return listing;
 }
 
-absl::optional<size_t> EdgeHandler::Choose(const Request& request,
-                                           const std::vector<bool>& tried) {
+absl::optional<size_t> EdgeHandler::Choose(const Request& request, const std::vector<bool>& tried) {
   const Role& role = *request.role;
   std::vector<Candidate> candidates(role.endpoints.size());
   for (size_t i = 0; i < candidates.size(); ++i) {
@@ -519,15 +514,14 @@ base::IoTask<EdgeHandler::Attempt> EdgeHandler::Try(Request* request, HttpRelay*
   }
   std::string spliced;
   if (!endpoint->upstream_model.empty()) {
-    spliced = request->path->body == BodyKind::kJson
-                  ? SpliceModel(request->body, request->inspection, endpoint->upstream_model)
-                  : absl::StrCat(
-                        absl::string_view(request->body)
-                            .substr(0, request->inspection.model_offset),
-                        endpoint->upstream_model,
-                        absl::string_view(request->body)
-                            .substr(request->inspection.model_offset +
-                                    request->inspection.model_length));
+    spliced =
+        request->path->body == BodyKind::kJson
+            ? SpliceModel(request->body, request->inspection, endpoint->upstream_model)
+            : absl::StrCat(
+                  absl::string_view(request->body).substr(0, request->inspection.model_offset),
+                  endpoint->upstream_model,
+                  absl::string_view(request->body)
+                      .substr(request->inspection.model_offset + request->inspection.model_length));
   }
   const std::string& body = endpoint->upstream_model.empty() ? request->body : spliced;
   const std::string head = UpstreamHead(*request, *endpoint, body.size());
@@ -573,8 +567,7 @@ base::IoTask<EdgeHandler::Attempt> EdgeHandler::Deliver(Request* request, HttpRe
     // Only a front's word that nothing was begun, or that the instance died, is believed.
     const bool not_started = answer.Find("X-RoleMesh-Not-Started").has_value();
     const bool died = answer.Find("X-RoleMesh-Instance-Died").has_value();
-    if (http_status == 421 || (http_status == 503 && not_started) ||
-        (http_status == 502 && died)) {
+    if (http_status == 421 || (http_status == 503 && not_started) || (http_status == 502 && died)) {
       if (died) {
         attempt.error = UpstreamLost();
       }
@@ -602,8 +595,8 @@ base::IoTask<EdgeHandler::Attempt> EdgeHandler::Deliver(Request* request, HttpRe
     std::string fields = ForwardedAnswerFields(answer) + AnswerFields(*request, endpoint.get());
     absl::optional<std::string> body = co_await relay->ReadAnswerBody(kMaxErrorBytes);
     if (!body.has_value()) {
-      attempt.kind = relay->interruption() == Interruption::kNone ? Attempt::kFailed
-                                                                  : Attempt::kGivenUp;
+      attempt.kind =
+          relay->interruption() == Interruption::kNone ? Attempt::kFailed : Attempt::kGivenUp;
       attempt.error = UpstreamLost();
       co_return attempt;
     }
@@ -660,11 +653,13 @@ base::IoTask<EdgeHandler::Attempt> EdgeHandler::Deliver(Request* request, HttpRe
 std::string EdgeHandler::UpstreamHead(const Request& request, const Endpoint& endpoint,
                                       size_t body_bytes) const {
   const base::RequestHead& head = request.client->request();
-  std::string out = absl::StrCat(head.method, " ", head.target, " HTTP/1.1\r\nHost: ",
-                                 endpoint.address.ToString(), "\r\n", ForwardedRequestFields(head));
+  std::string out = absl::StrCat(head.method, " ", head.target,
+                                 " HTTP/1.1\r\nHost: ", endpoint.address.ToString(), "\r\n",
+                                 ForwardedRequestFields(head));
   if (endpoint.behind_front()) {
-    absl::StrAppend(&out, "X-RoleMesh-Request-Id: ", request.id, "\r\nX-RoleMesh-Instance: ",
-                    endpoint.instance_id, "\r\nX-RoleMesh-Generation: ", endpoint.generation,
+    absl::StrAppend(&out, "X-RoleMesh-Request-Id: ", request.id,
+                    "\r\nX-RoleMesh-Instance: ", endpoint.instance_id,
+                    "\r\nX-RoleMesh-Generation: ", endpoint.generation,
                     "\r\nX-RoleMesh-Role: ", request.role->name, "\r\n");
   }
   absl::StrAppend(&out, "Content-Length: ", body_bytes, "\r\n\r\n");

@@ -66,15 +66,15 @@ class EdgeHandler final : public ConnectionServer::Handler {
   // What one attempt at an endpoint came to.
   struct Attempt {
     enum Kind {
-      kAnswered,   // the client has its answer
-      kFailed,     // before its first byte: another endpoint may be tried
-      kGivenUp,    // `error` is the answer
+      kAnswered,  // the client has its answer
+      kFailed,    // before its first byte: another endpoint may be tried
+      kGivenUp,   // `error` is the answer
     };
     Kind kind = kFailed;
-    bool go_on = false;           // kAnswered: the client's connection may
-    bool stale = false;           // kFailed: an idle connection had died
-    int answered_status = 0;      // kAnswered
-    ApiError error;               // otherwise: what to say when nothing else is tried
+    bool go_on = false;       // kAnswered: the client's connection may
+    bool stale = false;       // kFailed: an idle connection had died
+    int answered_status = 0;  // kAnswered
+    ApiError error;           // otherwise: what to say when nothing else is tried
   };
 
   // Each: true when the connection may go on.

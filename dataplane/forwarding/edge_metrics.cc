@@ -15,12 +15,11 @@ const RoleMetrics& EdgeMetrics::OfRole(absl::string_view role) {
                                           "Requests that are with an endpoint.", labels);
   metrics.retries = &registry_.AddCounter("rolemesh_edge_retries_total",
                                           "Attempts after a request's first.", labels);
-  metrics.first_byte_seconds =
-      &registry_.AddHistogram("rolemesh_edge_first_byte_seconds",
-                              "From the whole request to the head of its answer.",
-                              base::LatencyBounds(), labels);
-  metrics.request_bytes = &registry_.AddCounter("rolemesh_edge_request_bytes_total",
-                                                "Payload of requests.", labels);
+  metrics.first_byte_seconds = &registry_.AddHistogram(
+      "rolemesh_edge_first_byte_seconds", "From the whole request to the head of its answer.",
+      base::LatencyBounds(), labels);
+  metrics.request_bytes =
+      &registry_.AddCounter("rolemesh_edge_request_bytes_total", "Payload of requests.", labels);
   metrics.answer_bytes =
       &registry_.AddCounter("rolemesh_edge_answer_bytes_total", "Payload of answers.", labels);
   return roles_.emplace(std::string(role), metrics).first->second;

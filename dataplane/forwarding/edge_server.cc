@@ -31,19 +31,18 @@ absl::StatusOr<std::unique_ptr<EdgeServer>> EdgeServer::Build(
   ServerOptions server;
   server.name = "edge";
   server.address = options.listen;
-  server.thread_count =
-      options.thread_count > 0
-          ? options.thread_count
-          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  server.thread_count = options.thread_count > 0
+                            ? options.thread_count
+                            : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   server.max_connections = options.max_connections;
   server.limits = options.limits;
-  RM_ASSIGN_OR_RETURN(
-      state->server,
-      ConnectionServer::Build(std::move(server), clock, metrics,
-                              [shared](base::IoExecutor executor, int thread) {
-                                return std::make_unique<EdgeHandler>(executor, *shared,
-                                                                     /*probes=*/thread == 0);
-                              }));
+  RM_ASSIGN_OR_RETURN(state->server,
+                      ConnectionServer::Build(std::move(server), clock, metrics,
+                                              [shared](base::IoExecutor executor, int thread) {
+                                                return std::make_unique<EdgeHandler>(
+                                                    executor, *shared,
+                                                    /*probes=*/thread == 0);
+                                              }));
   return std::unique_ptr<EdgeServer>(new EdgeServer(std::move(state)));
 }
 

@@ -44,12 +44,9 @@ using HopContext = std::function<std::shared_ptr<const base::TlsContext>()>;
 class EdgeServer {
  public:
   /// Binds. `tables`, `clock` and `metrics` outlive it. Errors: of base::Listener::Build.
-  static absl::StatusOr<std::unique_ptr<EdgeServer>> Build(const EdgeOptions& options,
-                                                           const RouteTableHolder& tables,
-                                                           KeyVerifier verify_key,
-                                                           HopContext hop_context,
-                                                           const base::Clock& clock,
-                                                           base::MetricRegistry& metrics);
+  static absl::StatusOr<std::unique_ptr<EdgeServer>> Build(
+      const EdgeOptions& options, const RouteTableHolder& tables, KeyVerifier verify_key,
+      HopContext hop_context, const base::Clock& clock, base::MetricRegistry& metrics);
   ~EdgeServer();  ///< Stop().
   EdgeServer(const EdgeServer&) = delete;
   EdgeServer& operator=(const EdgeServer&) = delete;
