@@ -331,8 +331,9 @@ base::IoTask<bool> EdgeHandler::AnswerItself(Request* request) {
         why = "draining";
       } else if (request->table == nullptr) {
         why = "no route table yet";
-      } else if (const Role* const role = request->table->default_role()) {
-        why = IsUsable(*role) ? "" : "the default role has no usable endpoint";
+      } else if (request->table->names_default_role()) {
+        const Role* const role = request->table->default_role();
+        why = role != nullptr && IsUsable(*role) ? "" : "the default role has no usable endpoint";
       } else {
         const std::vector<Role>& roles = request->table->roles();
         why = std::any_of(roles.begin(), roles.end(), [&](const Role& r) { return IsUsable(r); })

@@ -60,8 +60,9 @@ class RouteTable {
   const std::string& mesh() const { return contents_.mesh; }
   /// The role by its name or an alias; null: there is none.
   const Role* FindRole(absl::string_view name) const;
-  /// The role of requests without `model`; null: there is none.
+  /// The role of requests without `model`; null: none is named, or it does not exist.
   const Role* default_role() const;
+  bool names_default_role() const { return !contents_.default_role.empty(); }
   /// In the order of the contents.
   const std::vector<Role>& roles() const { return contents_.roles; }
   /// Null: unknown or revoked.
