@@ -8,8 +8,9 @@ namespace rolemesh::controlplane {
 namespace {
 
 // 100 us, a commit to memory, to 1 s, a disk in trouble.
-const std::vector<double> kBounds = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005,
-                                     0.01,   0.02,   0.05,   0.1,   0.25,  1};
+std::vector<double> CommitBounds() {
+  return {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1};
+}
 
 }  // namespace
 
@@ -17,7 +18,8 @@ MeasuredStore::MeasuredStore(Store* store, const base::Clock* clock, base::Metri
     : store_(store),
       clock_(clock),
       seconds_(metrics->AddHistogram("rolemesh_controlplane_store_commit_seconds",
-                                     "From asking for a commit to its being durable", kBounds)),
+                                     "From asking for a commit to its being durable",
+                                     CommitBounds())),
       failures_(metrics->AddCounter("rolemesh_controlplane_store_commit_failures_total",
                                     "Commits that ended with an error")) {}
 
