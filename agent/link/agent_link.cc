@@ -21,6 +21,7 @@ namespace rolemesh::agent {
 namespace {
 
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(2);
+constexpr absl::Duration kSettlePoll = absl::Milliseconds(10);
 constexpr absl::Duration kLeaveTimeout = absl::Seconds(2);
 constexpr absl::Duration kRenewalRetry = absl::Minutes(5);
 
@@ -61,7 +62,23 @@ void AgentLink::Start() {
   executor_.Post([this] {
     owner_.AssertCurrent();
     ScheduleRenewal(client::RenewAt(identity_, hooks_.random()));
+    DialOnceSettled(options_.first_hello_patience);
+  });
+}
+
+void AgentLink::DialOnceSettled(absl::Duration patience) {
+  const std::vector<InstanceStatus> statuses = hooks_.statuses();
+  const bool settled =
+      std::none_of(statuses.begin(), statuses.end(), [](const InstanceStatus& status) {
+        return status.phase == InstancePhase::kStopped || status.phase == InstancePhase::kStarting;
+      });
+  if (settled || patience <= absl::ZeroDuration()) {
     Dial();
+    return;
+  }
+  executor_.PostAfter(kSettlePoll, [this, patience] {
+    owner_.AssertCurrent();
+    DialOnceSettled(patience - kSettlePoll);
   });
 }
 

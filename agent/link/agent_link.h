@@ -36,6 +36,9 @@ struct AgentLinkOptions {
   MachineInventory inventory;
   /// Without a welcome in this time the next address is tried.
   absl::Duration welcome_timeout = absl::Seconds(15);
+  /// How long the first hello waits for instances that were adopted to be proven again, so that
+  /// a restart of the agent takes no route away.
+  absl::Duration first_hello_patience = absl::Milliseconds(500);
   /// After the control plane said not to come back; a person may change its mind.
   absl::Duration refused_pause = absl::Seconds(60);
 };
@@ -84,6 +87,7 @@ class AgentLink {
 
  private:
   void Dial() ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
+  void DialOnceSettled(absl::Duration patience) ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
   void DialAfter(absl::Duration pause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
   void OnMessage(uint64_t session, v1::ControlMessage message);
   void OnClosed(uint64_t session, const absl::Status& status);

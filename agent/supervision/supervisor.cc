@@ -466,8 +466,9 @@ void Supervisor::OnExited(const std::string& id, uint64_t generation, ExitStatus
   if (const std::string why = FindExitReason(words); !why.empty()) {
     absl::StrAppend(&reason, ": ", why);
   }
-  base::LogWarn("supervision", "a server ended",
-                {{"instance", id}, {"pid", pid}, {"generation", generation}, {"reason", reason}});
+  const bool asked = instance.machine.phase() == InstancePhase::kDraining;
+  base::Log(asked ? base::LogLevel::kInfo : base::LogLevel::kWarn, "supervision", "a server ended",
+            {{"instance", id}, {"pid", pid}, {"generation", generation}, {"reason", reason}});
   if (const absl::Status written = WriteRecord(instance, /*alive=*/false); !written.ok()) {
     base::LogError("supervision", "cannot write a process record", {{"error", written}});
   }
