@@ -34,20 +34,6 @@ int Complain(const absl::Status& status, int exit_code) {
   return exit_code;
 }
 
-// What the configuration or the machine is to blame for is exit code 2, as with --check.
-int ExitCodeAtStart(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kPermissionDenied:
-      return kUsage;
-    default:
-      return base::ExitCodeFor(status);
-  }
-}
-
 bool MayComeLater(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
@@ -68,7 +54,7 @@ int Run(const AgentConfig& config, const base::Clock& clock, base::SignalWaiter&
     agent = Agent::Build(config, clock);
   }
   if (!agent.ok()) {
-    return Complain(agent.status(), ExitCodeAtStart(agent.status()));
+    return Complain(agent.status(), base::ExitCodeAtStart(agent.status()));
   }
   while (signals.Wait() == SIGHUP) {
     base::LogInfo("agent", "SIGHUP: the configuration is read at start only");

@@ -60,13 +60,6 @@ absl::StatusOr<CertificateAuthority> LoadAuthority(const ControlPlaneConfig& con
   return authority;
 }
 
-// Whether the port is free, in words that are the same for all listeners.
-absl::Status CheckPort(const base::SocketAddress& address, absl::string_view where) {
-  base::IoContext io(1);
-  return base::Annotate(base::Listener::Build(io.get_executor(), {.address = address}).status(),
-                        where);
-}
-
 // Numbers for Prometheus, brought up to date whenever the reconciler's view changes.
 struct Gauges {
   explicit Gauges(base::MetricRegistry* registry)
@@ -214,9 +207,10 @@ absl::StatusOr<std::string> ControlPlane::Init(const ControlPlaneConfig& config,
 
 absl::Status ControlPlane::Check(const ControlPlaneConfig& config, const base::Clock& /*clock*/) {
   RM_RETURN_IF_ERROR(LoadAuthority(config).status());
-  RM_RETURN_IF_ERROR(CheckPort(config.listen, config.where_listen));
+  RM_RETURN_IF_ERROR(base::Annotate(base::CheckCanListen(config.listen), config.where_listen));
   if (config.admin_listen.has_value()) {
-    RM_RETURN_IF_ERROR(CheckPort(*config.admin_listen, config.where_admin_listen));
+    RM_RETURN_IF_ERROR(
+        base::Annotate(base::CheckCanListen(*config.admin_listen), config.where_admin_listen));
   }
   return absl::OkStatus();
 }

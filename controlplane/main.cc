@@ -28,19 +28,6 @@ int Complain(const absl::Status& status, int exit_code) {
   return exit_code;
 }
 
-// What the configuration or the machine is to blame for is exit code 2, as with --check.
-int ExitCodeAtStart(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kPermissionDenied:
-      return kUsage;
-    default:
-      return base::ExitCodeFor(status);
-  }
-}
-
 int Init(const ControlPlaneConfig& config, const base::Clock& clock) {
   const absl::StatusOr<std::string> root = ControlPlane::Init(config, clock);
   if (!root.ok()) return Complain(root.status(), base::ExitCodeFor(root.status()));
@@ -62,7 +49,7 @@ int Run(const ControlPlaneConfig& config, const base::Clock& clock, base::Signal
     return Complain(status, kUsage);
   }
   absl::StatusOr<std::unique_ptr<ControlPlane>> running = ControlPlane::Build(config, clock);
-  if (!running.ok()) return Complain(running.status(), ExitCodeAtStart(running.status()));
+  if (!running.ok()) return Complain(running.status(), base::ExitCodeAtStart(running.status()));
   while (signals.Wait() == SIGHUP) {
     base::LogInfo("controlplane", "SIGHUP: the configuration is read at start only");
   }

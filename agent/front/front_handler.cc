@@ -184,7 +184,7 @@ base::IoTask<bool> FrontHandler::Forward(ClientConnection* client,
   running_.emplace(&relay, instance);
   const auto listed = absl::MakeCleanup([this, &relay] { running_.erase(&relay); });
 
-  const dataplane::Destination destination{instance->address, std::string()};
+  const dataplane::Destination destination{instance->address, "", ""};
   HttpRelay::AskResult asked = HttpRelay::AskResult::kLost;
   for (bool again = true; again;) {
     std::unique_ptr<dataplane::UpstreamConnection> upstream = pool_.TakeIdle(destination);

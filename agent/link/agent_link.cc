@@ -23,7 +23,6 @@ namespace {
 constexpr absl::Duration kDefaultHeartbeat = absl::Seconds(2);
 constexpr absl::Duration kSettlePoll = absl::Milliseconds(10);
 constexpr absl::Duration kLeaveTimeout = absl::Seconds(2);
-constexpr absl::Duration kRenewalRetry = absl::Minutes(5);
 
 absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
@@ -46,7 +45,17 @@ AgentLink::AgentLink(AgentLinkOptions options, client::MeshIdentity identity, Ag
           metrics.AddCounter("rolemesh_agent_dials_total", "Attempts to reach a control plane.")),
       role_refusals_(metrics.AddCounter("rolemesh_agent_role_refusals_total",
                                         "Advertised roles that the control plane refused.")),
-      identity_(std::move(identity)),
+      renewer_(std::move(identity), options_.identity_dir,
+               {.send =
+                    [this](v1::CertificateRequest request) {
+                      owner_.AssertCurrent();
+                      v1::AgentMessage message;
+                      *message.mutable_certificate_request() = std::move(request);
+                      stream_->Send(std::move(message));
+                    },
+                .on_renewed = hooks_.on_identity,
+                .random = hooks_.random},
+               executor, clock),
       rotation_(options_.control_planes),
       heartbeat_interval_(kDefaultHeartbeat) {
   metrics_.AddCallbackGauge("rolemesh_agent_connected",
@@ -61,7 +70,7 @@ AgentLink::~AgentLink() {
 void AgentLink::Start() {
   executor_.Post([this] {
     owner_.AssertCurrent();
-    ScheduleRenewal(client::RenewAt(identity_, hooks_.random()));
+    renewer_.Start();
     DialOnceSettled(options_.first_hello_patience);
   });
 }
@@ -142,18 +151,18 @@ void AgentLink::Dial() {
   if (leaving_ || stream_ != nullptr) {
     return;
   }
-  if (identity_.not_after <= clock_.WallNow()) {
+  const client::MeshIdentity& identity = renewer_.identity();
+  if (identity.not_after <= clock_.WallNow()) {
     base::LogError("link", "our certificate has expired; run rolemesh-agent join with a new token",
-                   {{"not_after", absl::FormatTime(identity_.not_after)}});
+                   {{"not_after", absl::FormatTime(identity.not_after)}});
   }
   dials_.Increment();
   const uint64_t session = ++session_;
   closing_.reset();
-  renewal_.reset();
   running_told_.clear();
   heartbeat_sequence_ = 0;
   stream_ =
-      dialer_.Dial(rotation_.current(), identity_,
+      dialer_.Dial(rotation_.current(), identity,
                    {.on_message =
                         [this, session](v1::ControlMessage message) {
                           executor_.Post([this, session, message = std::move(message)]() mutable {
@@ -178,7 +187,7 @@ void AgentLink::Dial() {
 void AgentLink::SendHello() {
   v1::AgentMessage message;
   v1::AgentHello& hello = *message.mutable_hello();
-  hello.set_node_id(identity_.id.name);
+  hello.set_node_id(renewer_.identity().id.name);
   hello.set_version(std::string(base::BuildVersion()));
   hello.set_boot_id(options_.boot_id);
   hello.set_front_port(options_.front_port);
@@ -194,6 +203,7 @@ void AgentLink::EndSession() {
   stream_.reset();
   ++session_;  // what it still says is nobody's
   connected_.store(false, std::memory_order_relaxed);
+  renewer_.OnDisconnected();
 }
 
 void AgentLink::OnClosed(uint64_t session, const absl::Status& status) {
@@ -248,7 +258,7 @@ void AgentLink::OnMessage(uint64_t session, v1::ControlMessage message) {
       }
       break;
     case v1::ControlMessage::kCertificateReply:
-      HandleCertificate(message.certificate_reply());
+      renewer_.OnReply(message.certificate_reply());
       break;
     case v1::ControlMessage::kDrain:
       HandleDrain(message.drain());
@@ -280,7 +290,7 @@ void AgentLink::HandleWelcome(const v1::AgentWelcome& welcome) {
   connected_.store(true, std::memory_order_relaxed);
   base::LogInfo("link", "connected",
                 {{"address", rotation_.current()},
-                 {"node", identity_.id.name},
+                 {"node", renewer_.identity().id.name},
                  {"session_epoch", welcome.session_epoch()}});
   const absl::Duration interval = FromProto(welcome.heartbeat_interval());
   heartbeat_interval_ = interval > absl::ZeroDuration()
@@ -295,7 +305,7 @@ void AgentLink::HandleWelcome(const v1::AgentWelcome& welcome) {
   if (draining_) {
     SendDrainProgress();
   }
-  RenewWhenDue();
+  renewer_.OnConnected();
   executor_.PostAfter(heartbeat_interval_, [this, session = session_] { SendHeartbeat(session); });
 }
 
@@ -378,62 +388,6 @@ void AgentLink::HandleLogRequest(const v1::LogRequest& request) {
     rest.remove_prefix(size);
   }
   chunk(rest, true, "");
-}
-
-void AgentLink::ScheduleRenewal(absl::Time when) {
-  renew_at_ = when;
-  executor_.Cancel(renewal_timer_);
-  // In steps of at most an hour: the wall clock may be set.
-  const absl::Duration wait =
-      std::clamp(when - clock_.WallNow(), absl::ZeroDuration(), absl::Hours(1));
-  renewal_timer_ = executor_.PostAfter(wait, [this] {
-    owner_.AssertCurrent();
-    renewal_timer_ = base::kNoTimer;
-    if (clock_.WallNow() < renew_at_) {
-      ScheduleRenewal(renew_at_);
-    } else {
-      RenewWhenDue();
-    }
-  });
-}
-
-void AgentLink::RenewWhenDue() {
-  if (clock_.WallNow() < renew_at_ || !connected() || renewal_.has_value()) {
-    return;
-  }
-  absl::StatusOr<client::Renewal> renewal = client::MakeRenewal();
-  if (!renewal.ok()) {
-    base::LogError("link", "cannot make a key for a new certificate",
-                   {{"error", renewal.status()}});
-    ScheduleRenewal(clock_.WallNow() + kRenewalRetry);
-    return;
-  }
-  v1::AgentMessage message;
-  message.mutable_certificate_request()->set_csr_der(renewal->csr_der);
-  renewal_.emplace(*std::move(renewal));
-  stream_->Send(std::move(message));
-}
-
-void AgentLink::HandleCertificate(const v1::CertificateReply& reply) {
-  if (!renewal_.has_value()) {
-    return;
-  }
-  absl::StatusOr<client::MeshIdentity> renewed = client::FinishRenewal(*renewal_, identity_, reply);
-  renewal_.reset();
-  const absl::Status saved =
-      renewed.ok() ? client::SaveIdentity(options_.identity_dir, *renewed) : renewed.status();
-  if (!saved.ok()) {
-    base::LogError("link", "the certificate was not renewed; asking again later",
-                   {{"error", saved}, {"not_after", absl::FormatTime(identity_.not_after)}});
-    ScheduleRenewal(clock_.WallNow() + kRenewalRetry);
-    return;
-  }
-  identity_ = *std::move(renewed);
-  base::LogInfo(
-      "link", "renewed the certificate",
-      {{"serial", identity_.serial}, {"not_after", absl::FormatTime(identity_.not_after)}});
-  hooks_.on_identity(identity_);
-  ScheduleRenewal(client::RenewAt(identity_, hooks_.random()));
 }
 
 }  // namespace rolemesh::agent

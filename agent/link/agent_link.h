@@ -22,8 +22,8 @@
 #include "base/metrics/registry.h"
 #include "base/time/clock.h"
 #include "proto/client/address_rotation.h"
+#include "proto/client/certificate_renewer.h"
 #include "proto/client/identity_files.h"
-#include "proto/client/renewal.h"
 #include "rolemesh/v1/agent.pb.h"
 
 namespace rolemesh::agent {
@@ -94,12 +94,9 @@ class AgentLink {
   void HandleWelcome(const v1::AgentWelcome& welcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
   void HandleDrain(const v1::DrainOrder& order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
   void HandleLogRequest(const v1::LogRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
-  void HandleCertificate(const v1::CertificateReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
   void SendHello() ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
   void SendHeartbeat(uint64_t session);
   void SendDrainProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
-  void RenewWhenDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
-  void ScheduleRenewal(absl::Time when) ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
   void EndSession() ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
   void FinishLeaving() ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner_);
 
@@ -115,7 +112,7 @@ class AgentLink {
   base::Counter& role_refusals_;
   std::atomic<bool> connected_{false};
 
-  client::MeshIdentity identity_ ABSL_GUARDED_BY(owner_);
+  client::CertificateRenewer renewer_ ABSL_GUARDED_BY(owner_);
   client::AddressRotation rotation_ ABSL_GUARDED_BY(owner_);
   std::unique_ptr<AgentStream> stream_ ABSL_GUARDED_BY(owner_);
   uint64_t session_ ABSL_GUARDED_BY(owner_) = 0;  // of ours: one per dial
@@ -126,9 +123,6 @@ class AgentLink {
   bool draining_ ABSL_GUARDED_BY(owner_) = false;  // new work is refused, by order
   std::function<void()> left_ ABSL_GUARDED_BY(owner_);
   bool leaving_ ABSL_GUARDED_BY(owner_) = false;
-  absl::optional<client::Renewal> renewal_ ABSL_GUARDED_BY(owner_);  // asked for on this stream
-  absl::Time renew_at_ ABSL_GUARDED_BY(owner_);
-  base::TimerId renewal_timer_ ABSL_GUARDED_BY(owner_) = base::kNoTimer;
 };
 
 }  // namespace rolemesh::agent

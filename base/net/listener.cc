@@ -192,4 +192,9 @@ int Listener::fd() const {
   return state_->acceptor.native_handle();
 }
 
+absl::Status CheckCanListen(const SocketAddress& address) {
+  IoContext io(1);
+  return Listener::Build(io.get_executor(), {.address = address}).status();
+}
+
 }  // namespace rolemesh::base

@@ -78,4 +78,8 @@ class Listener {
   const std::shared_ptr<State> state_;
 };
 
+/// Whether a program may listen there and nobody does, not even with SO_REUSEPORT.
+/// Errors: of Listener::Build.
+absl::Status CheckCanListen(const SocketAddress& address);
+
 }  // namespace rolemesh::base

@@ -37,4 +37,17 @@ int ExitCodeFor(const absl::Status& status) {
   return static_cast<int>(CodeFor(status.code()));
 }
 
+int ExitCodeAtStart(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kPermissionDenied:
+      return static_cast<int>(ExitCode::kUsage);
+    default:
+      return ExitCodeFor(status);
+  }
+}
+
 }  // namespace rolemesh::base

@@ -20,4 +20,8 @@ enum class ExitCode : int {
 /// The ExitCode for `status`, as main() returns it.
 int ExitCodeFor(const absl::Status& status);
 
+/// The same for a program that could not start: what its configuration or the machine is to blame
+/// for (a port in use, a missing file) is kUsage, as with --check.
+int ExitCodeAtStart(const absl::Status& status);
+
 }  // namespace rolemesh::base

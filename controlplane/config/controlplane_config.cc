@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include <sys/un.h>
 
+#include "base/config/settings.h"
 #include "base/config/yaml_reader.h"
 #include "base/status/status_macros.h"
 #include "proto/contract/names.h"
@@ -18,36 +19,6 @@ void FailUnless(base::YamlMap& map, absl::string_view key, const absl::Status& s
   if (!status.ok()) map.Fail(key, absl::StrCat(status.message(), "; choose another"));
 }
 
-std::string ReadPath(base::YamlMap& map, absl::string_view key) {
-  std::string path = map.GetString(key);
-  if (!path.empty() && path[0] != '/') map.Fail(key, "is not absolute; begin it with \"/\"");
-  return path;
-}
-
-base::SocketAddress ReadAddress(base::YamlMap& map, absl::string_view key, absl::string_view text) {
-  absl::StatusOr<base::SocketAddress> address =
-      base::SocketAddress::Parse(text, base::PortZero::kAllowed);
-  if (!address.ok()) {
-    map.Fail(key, absl::StrCat(address.status().message(), "; write ADDRESS:PORT"));
-    return {};
-  }
-  return *address;
-}
-
-base::LogConfig ReadLog(base::YamlMap map) {
-  base::LogConfig log;
-  log.level = map.GetEnum<base::LogLevel>("level", base::LogLevel::kInfo,
-                                          {{"debug", base::LogLevel::kDebug},
-                                           {"info", base::LogLevel::kInfo},
-                                           {"warn", base::LogLevel::kWarn},
-                                           {"error", base::LogLevel::kError}});
-  log.format = map.GetEnum<base::LogFormat>(
-      "format", base::LogFormat::kText,
-      {{"text", base::LogFormat::kText}, {"json", base::LogFormat::kJson}});
-  log.file = map.GetStringOrEmpty("file", "");
-  return log;
-}
-
 absl::StatusOr<ControlPlaneConfig> Read(base::YamlDocument file) {
   base::YamlMap root = file.root();
   ControlPlaneConfig config;
@@ -55,8 +26,8 @@ absl::StatusOr<ControlPlaneConfig> Read(base::YamlDocument file) {
   FailUnless(root, "mesh", contract::CheckMeshName(config.mesh));
   config.replica = root.GetString("replica", "cp-1");
   FailUnless(root, "replica", contract::CheckReplicaName(config.replica));
-  config.state_dir = ReadPath(root, "state_dir");
-  config.listen = ReadAddress(root, "listen", root.GetString("listen", "127.0.0.1:7443"));
+  config.state_dir = base::ReadPath(root, "state_dir");
+  config.listen = base::ReadListen(root, "listen", "127.0.0.1:7443");
   config.socket_path = root.GetStringOrEmpty("socket", "");
   if (config.socket_path.empty()) {
     config.socket_path = absl::StrCat(config.state_dir, "/controlplane.sock");
@@ -68,13 +39,7 @@ absl::StatusOr<ControlPlaneConfig> Read(base::YamlDocument file) {
               absl::StrCat("\"", config.socket_path, "\" is longer than ",
                            sizeof(sockaddr_un::sun_path) - 1, " bytes; set a shorter path"));
   }
-  const std::string admin = root.GetStringOrEmpty("admin_listen", "127.0.0.1:9070");
-  if (!admin.empty() && admin != "off") {
-    config.admin_listen = ReadAddress(root, "admin_listen", admin);
-    if (!config.admin_listen->IsLoopback()) {
-      root.Fail("admin_listen", "is not loopback; use 127.0.0.1:PORT or off");
-    }
-  }
+  config.admin_listen = base::ReadAdminListen(root, "127.0.0.1:9070");
   for (const std::string& text : root.GetStringList("node_cidrs", 64)) {
     absl::StatusOr<base::Cidr> cidr = base::Cidr::Parse(text);
     if (!cidr.ok()) {
@@ -99,7 +64,7 @@ absl::StatusOr<ControlPlaneConfig> Read(base::YamlDocument file) {
                "is more than half of lease.duration, so that one late heartbeat would end the "
                "lease; make it smaller");
   }
-  config.log = ReadLog(root.GetMap("log"));
+  config.log = base::ReadLog(root);
 
   config.where_listen = root.Where("listen");
   config.where_admin_listen = root.Where("admin_listen");

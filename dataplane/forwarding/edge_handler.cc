@@ -28,6 +28,10 @@ constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
 // Engine errors up to this length are looked at before they are passed on.
 constexpr size_t kMaxErrorBytes = 64 * 1024;
 
+Destination DestinationOf(const Endpoint& endpoint) {
+  return {endpoint.address, endpoint.host_port, endpoint.spiffe_id};
+}
+
 ApiError ServerError(int http_status, absl::string_view code, std::string message,
                      absl::Duration retry_after = absl::ZeroDuration()) {
   ApiError error;
@@ -127,7 +131,7 @@ base::IoTask<> EdgeHandler::ProbeLoop() {
     for (const EndpointHealth::Probe& probe :
          shared_.health.TakeDueProbes(shared_.clock.SteadyNow())) {
       const absl::StatusOr<std::unique_ptr<base::Connection>> connection =
-          co_await base::Connection::Connect(executor_, probe.address, kProbeTimeout);
+          co_await Dial(executor_, probe.destination, kProbeTimeout);
       if (connection.ok()) {
         probe.state->OnConnected();
       }
@@ -371,14 +375,14 @@ std::shared_ptr<EndpointState> EdgeHandler::StateOf(const Request& request,
                                                     const Endpoint& endpoint) {
   if (states_table_ != request.table) {
     if (request.table != shared_.tables.Current()) {
-      return shared_.health.Get(endpoint.HealthKey(), endpoint.address);  // an old request
+      return shared_.health.Get(endpoint.HealthKey(), DestinationOf(endpoint));  // an old request
     }
     states_.clear();
     states_table_ = request.table;
   }
   std::shared_ptr<EndpointState>& state = states_[&endpoint];
   if (state == nullptr) {
-    state = shared_.health.Get(endpoint.HealthKey(), endpoint.address);
+    state = shared_.health.Get(endpoint.HealthKey(), DestinationOf(endpoint));
   }
   return state;
 }
@@ -386,7 +390,7 @@ std::shared_ptr<EndpointState> EdgeHandler::StateOf(const Request& request,
 bool EdgeHandler::IsUsable(const Role& role) {
   return std::any_of(role.endpoints.begin(), role.endpoints.end(), [&](const auto& endpoint) {
     return !endpoint->suspect &&
-           !shared_.health.Get(endpoint->HealthKey(), endpoint->address)->ejected();
+           !shared_.health.Get(endpoint->HealthKey(), DestinationOf(*endpoint))->ejected();
   });
 }
 
@@ -397,7 +401,7 @@ ModelListing EdgeHandler::Listing(const Role& role) {
   listing.created = role.created;
   for (const std::shared_ptr<const Endpoint>& endpoint : role.endpoints) {
     if (endpoint->suspect ||
-        shared_.health.Get(endpoint->HealthKey(), endpoint->address)->ejected()) {
+        shared_.health.Get(endpoint->HealthKey(), DestinationOf(*endpoint))->ejected()) {
       continue;
     }
     listing.available = true;
@@ -494,7 +498,7 @@ base::IoTask<EdgeHandler::Attempt> EdgeHandler::Try(Request* request, HttpRelay*
                   {{"endpoint", endpoint->id}, {"address", endpoint->address.ToString()}});
     co_return attempt;
   }
-  const Destination destination{endpoint->address, endpoint->spiffe_id};
+  const Destination destination = DestinationOf(*endpoint);
   std::unique_ptr<UpstreamConnection> upstream =
       fresh_connection ? nullptr : pool_.TakeIdle(destination);
   const bool reused = upstream != nullptr;
@@ -655,7 +659,7 @@ std::string EdgeHandler::UpstreamHead(const Request& request, const Endpoint& en
                                       size_t body_bytes) const {
   const base::RequestHead& head = request.client->request();
   std::string out = absl::StrCat(head.method, " ", head.target,
-                                 " HTTP/1.1\r\nHost: ", endpoint.address.ToString(), "\r\n",
+                                 " HTTP/1.1\r\nHost: ", DestinationOf(endpoint).ToString(), "\r\n",
                                  ForwardedRequestFields(head));
   if (endpoint.behind_front()) {
     absl::StrAppend(&out, "X-RoleMesh-Request-Id: ", request.id,

@@ -13,7 +13,8 @@ namespace rolemesh::dataplane {
 /// Thread-safety: a value; immutable within a RouteTable.
 struct Endpoint {
   std::string id;                         ///< "gpu-1/writer", or "@writer/1" for an upstream.
-  base::SocketAddress address;            ///< Of the front or the upstream.
+  base::SocketAddress address;            ///< Of the front or the upstream...
+  std::string host_port;                  ///< ...or the upstream's NAME:PORT; else empty.
   uint32_t slot_count = 1;                ///< Requests it runs at once.
   uint32_t context_tokens = 0;            ///< Per slot; 0: unknown.
   std::vector<std::string> capabilities;  ///< For /v1/models: "chat", "embeddings", "vision"...

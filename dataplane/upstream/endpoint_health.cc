@@ -11,11 +11,11 @@ constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 }  // namespace
 
 std::shared_ptr<EndpointState> EndpointHealth::Get(absl::string_view key,
-                                                   base::SocketAddress address) {
+                                                   const Destination& destination) {
   absl::MutexLock lock(&mutex_);
   const auto found = entries_.find(key);
   if (found != entries_.end()) {
-    found->second.address = address;
+    found->second.destination = destination;
     return found->second.state;
   }
   if (entries_.size() >= sweep_at_) {
@@ -26,7 +26,7 @@ std::shared_ptr<EndpointState> EndpointHealth::Get(absl::string_view key,
   }
   Entry entry;
   entry.state = std::make_shared<EndpointState>();
-  entry.address = address;
+  entry.destination = destination;
   return entries_.emplace(std::string(key), std::move(entry)).first->second.state;
 }
 
@@ -43,12 +43,23 @@ std::vector<EndpointHealth::Probe> EndpointHealth::TakeDueProbes(base::SteadyTim
     } else if (now < entry.next_probe) {
       continue;
     } else {
-      due.push_back({entry.state, entry.address});
+      due.push_back({entry.state, entry.destination});
       entry.backoff = std::min(entry.backoff * 2, kLastBackoff);
     }
     entry.next_probe = now + absl::ToChronoNanoseconds(entry.backoff);
   }
   return due;
+}
+
+absl::flat_hash_set<std::string> EndpointHealth::EjectedEndpoints() {
+  absl::flat_hash_set<std::string> ids;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [key, entry] : entries_) {
+    if (entry.state->ejected() && entry.state.use_count() > 1) {
+      ids.insert(key.substr(0, key.rfind('#')));
+    }
+  }
+  return ids;
 }
 
 }  // namespace rolemesh::dataplane

@@ -10,12 +10,13 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
-#include "base/net/socket_address.h"
 #include "base/time/clock.h"
+#include "dataplane/upstream/destination.h"
 
 namespace rolemesh::dataplane {
 
@@ -71,22 +72,25 @@ class InFlightPermit {
 class EndpointHealth {
  public:
   /// The state of `key`: endpoint id and generation, so that a restarted instance starts
-  /// anew. `address` is where a probe connects to.
-  std::shared_ptr<EndpointState> Get(absl::string_view key, base::SocketAddress address);
+  /// anew. `destination` is where a probe connects to.
+  std::shared_ptr<EndpointState> Get(absl::string_view key, const Destination& destination);
 
   /// An endpoint to probe now.
   struct Probe {
     std::shared_ptr<EndpointState> state;
-    base::SocketAddress address;
+    Destination destination;
   };
   /// The ejected endpoints whose turn it is; each comes again after a backoff that grows from 100
   /// ms to 5 s while it stays ejected.
   std::vector<Probe> TakeDueProbes(base::SteadyTime now);
 
+  /// Ids (keys without the generation) of the endpoints that are out of the choice.
+  absl::flat_hash_set<std::string> EjectedEndpoints();
+
  private:
   struct Entry {
     std::shared_ptr<EndpointState> state;
-    base::SocketAddress address;
+    Destination destination;
     base::SteadyTime next_probe{};
     absl::Duration backoff;  // zero: not ejected when last looked at
   };

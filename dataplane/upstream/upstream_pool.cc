@@ -57,7 +57,7 @@ base::IoTask<absl::StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamPool::
   const base::SteadyTime deadline =
       clock_.SteadyNow() + absl::ToChronoNanoseconds(options_.connect_timeout);
   absl::StatusOr<std::unique_ptr<base::Connection>> connection =
-      co_await base::Connection::Connect(executor_, destination.address, options_.connect_timeout);
+      co_await Dial(executor_, destination, options_.connect_timeout);
   if (!connection.ok()) {
     co_return connection.status();
   }
@@ -83,8 +83,8 @@ base::IoTask<absl::StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamPool::
     }
     // Exactly one name: a certificate for several could be used as any of them.
     if (peer->uri_sans.size() != 1 || peer->uri_sans[0] != destination.spiffe_id) {
-      co_return absl::PermissionDeniedError(absl::StrCat("front ", destination.address.ToString(),
-                                                         " is ", absl::StrJoin(peer->uri_sans, " "),
+      co_return absl::PermissionDeniedError(absl::StrCat("front ", destination.ToString(), " is ",
+                                                         absl::StrJoin(peer->uri_sans, " "),
                                                          ", not ", destination.spiffe_id));
     }
     if (security_.revoked != nullptr && security_.revoked(*peer)) {

@@ -14,25 +14,11 @@
 
 #include "base/net/connection.h"
 #include "base/net/io_task.h"
-#include "base/net/socket_address.h"
 #include "base/time/clock.h"
 #include "base/tls/tls_context.h"
+#include "dataplane/upstream/destination.h"
 
 namespace rolemesh::dataplane {
-
-/// Where a request goes.
-/// Thread-safety: a value.
-struct Destination {
-  base::SocketAddress address;
-  /// The URI SAN that the server's certificate must have; empty: plain HTTP.
-  std::string spiffe_id;
-
-  friend bool operator==(const Destination&, const Destination&) = default;
-  template <class H>
-  friend H AbslHashValue(H h, const Destination& d) {
-    return H::combine(std::move(h), d.address, d.spiffe_id);
-  }
-};
 
 /// How the hop to fronts is secured. Both functions are called on the pool's thread.
 struct HopSecurity {

@@ -8,7 +8,7 @@
 namespace rolemesh::dataplane {
 namespace {
 
-const base::SocketAddress kAddress(base::IpAddress::FromV4({127, 0, 0, 1}), 8091);
+const Destination kAddress{{base::IpAddress::FromV4({127, 0, 0, 1}), 8091}, "", ""};
 
 base::SteadyTime At(absl::Duration since_start) {
   return base::SteadyTime() + absl::ToChronoNanoseconds(absl::Hours(1) + since_start);
@@ -49,7 +49,7 @@ TEST(EndpointHealthTest, EjectedEndpointsAreProbedWithGrowingPauses) {
   for (int64_t ms = 0; ms < 40'000; ms += 50) {
     for (const EndpointHealth::Probe& probe : health.TakeDueProbes(At(absl::Milliseconds(ms)))) {
       EXPECT_EQ(probe.state, state);
-      EXPECT_EQ(probe.address, kAddress);
+      EXPECT_EQ(probe.destination, kAddress);
       probed_at_ms.push_back(ms);
     }
   }
